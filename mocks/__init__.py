@@ -1,0 +1,1 @@
+"""One room per national service; a mock imports `segur`, never another mock."""

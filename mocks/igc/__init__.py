@@ -1,0 +1,1 @@
+"""IGC-Santé publication point: authority certificates and revocation lists."""

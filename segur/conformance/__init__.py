@@ -1,0 +1,1 @@
+"""Scenarios to verdicts with evidence; reads a journal and nothing else."""

@@ -1,0 +1,1 @@
+"""Every exchange, byte for byte, with findings; hash chain; search."""

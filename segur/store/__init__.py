@@ -1,0 +1,1 @@
+"""The database engine every room keeps its tables in."""

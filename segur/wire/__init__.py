@@ -1,0 +1,1 @@
+"""Formats and listeners several services share."""

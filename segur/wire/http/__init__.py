@@ -1,0 +1,1 @@
+"""HTTP listeners: TLS, recording, faults; a service gets a `Call` and gives a `Reply`."""

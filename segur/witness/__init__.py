@@ -1,0 +1,1 @@
+"""A reference DUI that speaks only the public wire formats."""

@@ -1,0 +1,1 @@
+"""The synthetic patients, professionals, structures and mailboxes every service shares."""
